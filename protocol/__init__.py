@@ -7,6 +7,7 @@
     http1.py     where a body ends (RFC 9112 §6.3), and the decoder that reads it
     grammar.py   the grammar of chunks and heads, as regular expressions and as a table
     anatomy.py   a label for every byte of a response
+    recording.py the bytes of a connection and their times, one line of JSON for each read
     errors.py    the error that all decoders raise, with the offset of the bad byte
     secret.py    API keys, kept out of logs and error messages
     openai/      the JSON of the OpenAI API

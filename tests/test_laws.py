@@ -154,6 +154,22 @@ def no_long_file(root: Path) -> list[str]:
     return found
 
 
+def packages_list_their_files(root: Path) -> list[str]:
+    """A package whose docstring lists its files lists all of them, and the packages in it."""
+    found = []
+    for path in python_files(root).values():
+        if path.name != "__init__.py":
+            continue
+        text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+        listed = {word.strip(",;") for word in text.split()}
+        files = [other.name for other in path.parent.glob("*.py") if other.name[:2] != "__"]
+        if len(listed.intersection(files)) > 1:
+            packages = [f"{inner.parent.name}/" for inner in path.parent.glob("*/__init__.py")]
+            omitted = sorted({*files, *packages} - listed)
+            found += [f"{path.relative_to(root)} omits {name}" for name in omitted]
+    return found
+
+
 def top_level(root: Path) -> list[str]:
     """Return the files that git tracks there. Without git, return the files there that are not
     ignored. Dotfiles are allowed."""
@@ -183,6 +199,7 @@ LAWS: list[Law] = [
     rooms_keep_their_borders,
     no_import_circle,
     no_long_file,
+    packages_list_their_files,
     top_level,
 ]
 
@@ -204,13 +221,17 @@ GOOD = {
     "protocol/sse.py": "import re\nimport h11, msgspec\nfrom collections.abc import Callable\n",
     "protocol/deep/__init__.py": "from ..sse import x\nfrom .inner import y\n",
     "protocol/deep/inner.py": "from protocol import sse\n",
-    "clients/__init__.py": "",
+    "clients/__init__.py": '"""Clients: nc.py is one, http/client.py another."""\n',
     "clients/streams/tcp.py": "import trio\nfrom protocol.sse import x\n",
     "clients/streams/tls.py": "import ssl\nfrom .tcp import x\n",
     "clients/http/client.py": "from ..streams import tcp, tls\n",
     "clients/nc.py": "from .streams import tcp\n",
     "servers/http/server.py": "from clients.streams.tls import x\n",
+    "servers/llm/__init__.py": '"""engine.py   runs\n\npace.py, model/   are used."""\n',
+    "servers/llm/__main__.py": "",
     "servers/llm/engine.py": "from ..http import server\n",
+    "servers/llm/pace.py": "",
+    "servers/llm/model/__init__.py": "",
     "servers/chat.py": "import rich\nfrom clients.streams import tcp\nfrom .llm import engine\n",
     "servers/openai_proxy/relay.py": "from clients.http.client import x\nimport clients\n",
     "servers/badproxy.py": "import clients.http.client\nfrom .http import server\n",
@@ -304,6 +325,8 @@ BROKEN: list[tuple[Law, str, str, list[str]]] = [
     ),
     (no_long_file, "servers/page/x.css", "\n" * 401, ["servers/page/x.css: 401 lines"]),
     (no_long_file, "tests/x.py", "\n" * 401, ["tests/x.py: 401 lines"]),
+    (packages_list_their_files, "servers/llm/x.py", "", ["llm/__init__.py omits x.py"]),
+    (packages_list_their_files, "servers/llm/x/__init__.py", "", ["llm/__init__.py omits x/"]),
     (top_level, "setup.cfg", "", ["setup.cfg does not belong there"]),
     (top_level, "docs/x.md", "", ["docs does not belong there"]),
 ]

@@ -5,8 +5,10 @@
     aha.py        a demonstration of ten seconds, standard library only
     doctor.py     what is installed on this machine
     bench.py      benchmarks
+    spec.py       the verdict on a running server
     vectors.py    the score of a parser, of any language
     verdict.py    the faults of a client of the OpenAI API
+    language.py   the language of every message; help_text.py lays out `--help` in it
     simulated.py  the simulated LLM in a thread, for tests; pytest_plugin.py has its fixtures
 
     runner/       the exercises: learn, check, hint, solution

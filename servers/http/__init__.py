@@ -10,6 +10,7 @@
     routes.py       finds the handler of a request
     reply.py        what a handler gets and what it returns: Request, Reply, EventStream
     reply_head.py   the head of a reply, with the server's own fields
+    compressed.py   a complete reply, compressed with gzip for a client that accepts it
     body.py         the bytes after the head of a streaming reply
     watch.py        the timeouts of all connections, and which clients have disconnected
     access.py       access to an API: keys, pages of other origins (CORS), host names

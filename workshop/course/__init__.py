@@ -5,6 +5,7 @@ tree.py      the files that have a page
 links.py     the targets of links, and of words such as "RFC 9112 §7.1"
 colours.py   code as lines of HTML
 prose.py     Markdown, docstrings and comments as HTML
+figures/     what a reader can try in a lesson: real servers answer it
 words/       every word of the frame, a table for each language
 shell.py     the frame of every page
 contents.py  the list of lessons, and the list of files
