@@ -156,6 +156,8 @@ REFUSALS = {
     "no HTTP": (b"SSH-2.0\r\n\r\n", "gave no answer to CONNECT"),
     "nothing": (b"", "gave no answer to CONNECT"),
     "bytes after it": (b"HTTP/1.1 200 OK\r\n\r\n\x16\x03", "after its answer to CONNECT"),
+    # without advice for people who type
+    "a bare LF": (b"HTTP/1.1 200 OK\n\n", r"LF alone: HTTP lines end in CR LF \(at byte 15\)$"),
     "a long head": (b"HTTP/1.1 200 OK\r\nA: " + b"x" * 70_000, "gave no answer to CONNECT"),
 }
 
