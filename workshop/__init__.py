@@ -9,6 +9,7 @@
     vectors.py    the score of a parser, of any language
     verdict.py    the faults of a client of the OpenAI API
     language.py   the language of every message; help_text.py lays out `--help` in it
+    output.py     standard output that takes no more
     simulated.py  the simulated LLM in a thread, for tests; pytest_plugin.py has its fixtures
 
     runner/       the exercises: learn, check, hint, solution

@@ -16,6 +16,7 @@ from importlib.util import find_spec
 
 from . import __version__
 from .language import LANGUAGES, N_, UnknownLanguageError, _, take_flag
+from .output import discard_output, output_error
 
 ROOT = os.path.dirname(os.path.dirname(__file__))
 PARTS = {"workshop", "protocol", "servers", "clients"}
@@ -67,7 +68,32 @@ workshop/01_generator_basics. `workshop --lang LANGUAGE` speaks one of: {languag
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a subcommand. Returns the exit code."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        exit_code = _main(list(sys.argv[1:] if argv is None else argv))
+        error = output_error(end="")
+    except KeyboardInterrupt:
+        return 130  # the exit code for an end by SIGINT: 128 + 2
+    except BrokenPipeError as broken:  # `workshop doctor | head`
+        error = broken
+    except SystemExit:  # after --help
+        error = output_error(end="")
+        if error is None:
+            raise
+    except Exception:
+        error = output_error()
+        if error is None:
+            raise
+    if error is None:
+        return exit_code
+    discard_output()
+    if isinstance(error, BrokenPipeError):
+        return 141  # the exit code for an end by SIGPIPE: 128 + 13
+    why = _("cannot write the output: {problem}", problem=error.strerror)
+    print(f"workshop: {why}", file=sys.stderr)
+    return 1
+
+
+def _main(arguments: list[str]) -> int:
     if sys.stdin is None:  # standard input is closed: `<&-`
         sys.stdin = os.fdopen(os.open(os.devnull, os.O_RDONLY))
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -104,13 +130,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         needs = _("The workshop needs Python 3.11 or newer; this is {version}.", version=version)
         print(needs, file=sys.stderr)
         return 1
-    try:
-        return _run(COMMANDS[name][0], rest)
-    except KeyboardInterrupt:
-        return 130  # the exit code for an end by SIGINT: 128 + 2
-    except BrokenPipeError:  # `workshop doctor | head`: else Python reports it at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141  # the exit code for an end by SIGPIPE: 128 + 13
+    return _run(COMMANDS[name][0], rest)
 
 
 def _run(command: str, arguments: Sequence[str]) -> int:

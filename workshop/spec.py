@@ -34,6 +34,7 @@ from protocol.secret import Secret
 from servers.http.access import read_keys
 
 from . import __version__
+from .output import output_error
 from .xray.asking.curl_flags import CurlFlags, UsageError, asking_of
 
 if TYPE_CHECKING:
@@ -90,6 +91,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (UsageError, ValueError) as error:
         return _refuse(str(error))
     except OSError as error:
+        if output_error():
+            raise
         return _refuse(f"{error.filename or 'a file'}: {error.strerror or error}")
 
 

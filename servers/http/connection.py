@@ -98,6 +98,7 @@ class Connection:
 
     __slots__ = (
         "_body",
+        "_cause",
         "_incoming",
         "_keep_alive",
         "_limits",
@@ -133,6 +134,7 @@ class Connection:
         self._keep_alive = True  # another request may follow
         self._body: Body | None = None  # the body of the reply that is being sent
         self._observer: ReplyObserver | None = None
+        self._cause = Ending.STOPPED  # of a cancellation, unless another cause is known
         self._scope = trio.CancelScope()
         self._timeout_reply = b""  # the reply to a client that has missed the deadline
 
@@ -175,9 +177,10 @@ class Connection:
         """Cancel the handler, because nobody reads its reply. Called by the watch."""
         self._cancel(Ending.DISCONNECTED)
 
-    def _cancel(self, ending: Ending) -> None:
+    def _cancel(self, cause: Ending) -> None:
+        self._cause = cause
         if self._body is not None:
-            self._body.cause = ending
+            self._body.cause = cause
         self._scope.cancel()
 
     @property
@@ -248,6 +251,9 @@ class Connection:
                 chunked = not (head.is_http10 or reply.until_close)
                 self._keep_alive &= chunked  # without chunks, the body ends with the connection
             reply_head = encode_head(reply, chunked=chunked, close=not self._keep_alive)
+        except trio.Cancelled:
+            log.info("%s no reply, %s", line, self._cause.value)
+            raise
         except Exception:
             log.exception("500 %s: the handler failed", line)
             if isinstance(reply, StreamingReply):

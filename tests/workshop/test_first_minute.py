@@ -1,5 +1,6 @@
 """The first minute: a mistyped command, Ctrl-C too early, another package of our name."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -11,7 +12,7 @@ import pytest
 from workshop import __version__
 from workshop.__main__ import COMMANDS, main
 
-from ..conftest import ROOT, Start, outputs
+from ..conftest import ROOT, Start, foreign, outputs
 
 
 def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
@@ -41,6 +42,33 @@ def test_a_wrong_flag_prints_two_lines(module: str, start: Start) -> None:
     assert (code, out, error.count("\n")) == (2, "", 2)
     assert "--help" in error.splitlines()[0]
     assert "--nonsense" in error.splitlines()[1]
+
+
+STREAM = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
+    b'data: {"choices": [{"index": 0, "delta": {"content": "Hi"}}]}\n\ndata: [DONE]\n\n'
+)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="only Linux has /dev/full")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("command", ["--version", "list", "spec --list", "chat --base-url {url} Hi"])
+def test_an_output_that_cannot_be_written(command: str, unbuffered: str, tmp_path: Path) -> None:
+    """One line says why. Python drops what it could not write, or keeps it in a buffer."""
+    environment = os.environ | {"PYTHONUNBUFFERED": unbuffered, "XDG_DATA_HOME": str(tmp_path)}
+    with foreign(STREAM) as port, open("/dev/full", "wb") as full:
+        arguments = command.format(url=f"http://127.0.0.1:{port}/v1").split()
+        done = subprocess.run(
+            [sys.executable, "-m", "workshop", *arguments],
+            cwd=ROOT,
+            env=environment,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    problem = os.strerror(errno.ENOSPC)
+    assert (done.returncode, done.stderr) == (1, f"workshop: cannot write the output: {problem}\n")
 
 
 HIDDEN = {

@@ -21,6 +21,7 @@ from rich.text import Text
 
 from ..help_text import HelpFormatter
 from ..language import N_, _, breaks, chosen, n_
+from ..output import output_error
 from . import checking
 from .exercises import Lesson, lessons
 from .progress import HINTS, Progress, Workspace, default_folder
@@ -312,9 +313,9 @@ def run(parser: argparse.ArgumentParser, argv: Sequence[str] | None, command: Co
     try:
         lesson = options.lesson or current_lesson(workspace.read())
         return command(workspace, lesson, options)
-    except BrokenPipeError:
-        raise
     except OSError as error:
+        if output_error():
+            raise
         message = _(
             "{command}: {path}: {problem}. Another folder for your exercises: --dir FOLDER",
             command=parser.prog,

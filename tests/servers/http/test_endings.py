@@ -97,6 +97,35 @@ async def test_a_stream_ends(
     assert caplog.records[-1].getMessage().endswith(f" bytes, {ending.value}")
 
 
+@pytest.mark.parametrize(
+    ("ending", "end"),
+    [
+        (Ending.DISCONNECTED, lambda memory: memory.connection.client_disconnected()),
+        (Ending.STOPPED, lambda memory: memory.connection.abort()),
+    ],
+    ids=["the client disconnects", "the server stops"],
+)
+async def test_an_end_before_the_reply(
+    ending: Ending,
+    end: Callable[[Memory], None],
+    autojump_clock: MockClock,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The client gave up a whole answer, for example: the request has its line in the log too."""
+    caplog.set_level("INFO", "servers")
+
+    async def thinking(request: Request) -> Reply:
+        await trio.sleep_forever()
+        raise AssertionError
+
+    async with connected(Routes({"GET /": thinking})) as memory:
+        await memory.client.send_all(get("/"))
+        await wait_all_tasks_blocked()
+        end(memory)
+        await memory.done.wait()
+    assert caplog.records[-1].getMessage() == f"GET / no reply, {ending.value}"
+
+
 @pytest.mark.parametrize("path", ["/", "/whole"])
 async def test_a_reader_that_takes_nothing_has_stalled(
     path: str, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
