@@ -147,19 +147,6 @@ def test_the_menu_of_faults(visit: Visit, server: RunningServer) -> None:
         assert lines == [FAULTS[name].description.replace("`", "") for name in names]
 
 
-CHINESE = "async () => (await import('/page/words/chinese-faults.js')).sentences"
-
-
-def test_every_fault_in_chinese(visit: Visit, server: RunningServer) -> None:
-    """What it does, and its lesson. Faults that share a lesson in English share it in Chinese."""
-    visit.page.goto(server.url)
-    sentences = visit.evaluate(CHINESE)
-    assert sentences.keys() == FAULTS.keys()
-    pairs = {(lesson_of(name), lesson) for name, (_, lesson) in sentences.items()}
-    english, chinese = zip(*pairs, strict=True)
-    assert len(set(english)) == len(set(chinese)) == len(pairs)
-
-
 def test_a_place_only_where_it_applies(visit: Visit, server: RunningServer) -> None:
     """A fault that takes no place is given none, also after another one that had a place."""
     visit.open(server.url)
@@ -244,20 +231,19 @@ def test_the_card_of_a_fault(visit: Visit, server: RunningServer) -> None:
     expect(visit.page.locator(".card")).to_have_count(0)
 
 
-@pytest.mark.parametrize(
-    ("fault", "said"),
-    [
-        ("clean-cut", "no finish_reason had come"),
-        ("429", "Rate limit reached"),
-        ("crlf", "nothing looked wrong"),
-    ],
-)
-def test_what_this_browser_made_of_it(
-    fault: str, said: str, visit: Visit, server: RunningServer
-) -> None:
-    visit.open(server.url, model="echo", fault=fault)
-    card = visit.ask("one two three four").locator(".card")
-    expect(card.locator("dd").nth(1)).to_contain_text(said)
+BROWSER_MADE = {
+    "clean-cut": "no finish_reason had come",
+    "429": "Rate limit reached",
+    "crlf": "nothing looked wrong",
+}
+
+
+def test_what_this_browser_made_of_it(visit: Visit, server: RunningServer) -> None:
+    visit.open(server.url, model="echo")
+    for fault, said in BROWSER_MADE.items():
+        visit.choose(fault=fault)
+        card = visit.ask("one two three four").locator(".card")
+        expect(card.locator("dd").nth(1)).to_contain_text(said)
 
 
 def test_an_answer_without_a_fault_has_no_card(visit: Visit, server: RunningServer) -> None:

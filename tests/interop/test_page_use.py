@@ -8,7 +8,6 @@ from playwright.sync_api import Browser, FloatRect, Request, ViewportSize, expec
 
 from servers.chat import PAGE
 from servers.llm.pace import PROFILES
-from servers.llm.teaching import GROUPS
 
 from .held import Held
 from .peers import SAFETY, RunningServer, running
@@ -95,25 +94,6 @@ def test_languages(locale: str, word: str, browser: Browser, server: RunningServ
         words = page.evaluate("async () => (await import('/page/words/words.js')).page")
         assert not words or words.keys() == set(named) - {None}
         assert page.evaluate("document.documentElement.lang") == ("zh-CN" if words else "en")
-
-
-KEYS = """async () => {
-    const keys = (value) => typeof value === "object"
-        ? Object.fromEntries(Object.entries(value).map(([name, each]) => [name, keys(each)])) : 0;
-    const english = await import("/page/words/english.js");
-    const chinese = await import("/page/words/chinese.js");
-    return [keys(english.words), keys(chinese.words)];
-}"""
-
-
-def test_both_languages_say_the_same(visit: Visit, server: RunningServer) -> None:
-    """Every word has its translation, also inside the lists of models, paces and groups."""
-    visit.page.goto(server.url)
-    english, chinese = visit.evaluate(KEYS)
-    assert english == chinese
-    assert len(english) > 40
-    assert english["paces"].keys() == {"", *PROFILES}
-    assert english["groups"].keys() == GROUPS.keys()
 
 
 # ---- Keys
@@ -214,7 +194,8 @@ def test_settings(visit: Visit, server: RunningServer) -> None:
             "echo", {"role": "system", "content": "Be brief."},
         )  # fmt: skip
         expect(message).to_have_attribute("data-ending", "complete")
-        visit.reload()
+        if fault:
+            visit.reload()
     assert visit.problems == []
 
 

@@ -1,4 +1,5 @@
-"""The chat page in Chinese: no English is left in its tables of words, nor on the page."""
+"""The words of the chat page in two languages: both tables say the same, and no English is left on
+the Chinese page."""
 
 import re
 from collections.abc import Iterator
@@ -6,6 +7,10 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, ViewportSize, expect
+
+from servers.llm.faults import FAULTS
+from servers.llm.pace import PROFILES
+from servers.llm.teaching import GROUPS, lesson_of
 
 from .peers import SAFETY, RunningServer, running
 from .visiting import MILLISECONDS, NARROW, Visit, shows
@@ -15,6 +20,15 @@ from .visiting import MILLISECONDS, NARROW, Visit, shows
 def server() -> Iterator[RunningServer]:
     with running("servers.chat", "--profile", "instant") as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def words(browser: Browser, server: RunningServer) -> Iterator[Visit]:
+    """A window for tests that only read the page's modules of words."""
+    with browser.new_context(locale="en-US", viewport=NARROW) as context:
+        visit = Visit(context.new_page())
+        visit.page.goto(server.url)
+        yield visit
 
 
 @pytest.fixture
@@ -80,16 +94,45 @@ def english_in(text: str) -> list[str]:
     return [word for word in re.findall(r"[A-Za-z]{2,}", text) if word not in NAMES]
 
 
-def test_the_tables_are_translated(visit: Visit, server: RunningServer) -> None:
+def test_the_tables_are_translated(words: Visit) -> None:
     """Each text has Chinese characters, no English words, and the same places for values."""
-    visit.page.goto(server.url)
-    pairs: list[list[Any]] = visit.evaluate(TABLES)
+    pairs: list[list[Any]] = words.evaluate(TABLES)
     assert len(pairs) > 150
     for name, english, chinese in pairs:
         if isinstance(english, str) and re.search("[A-Za-z]{2}", english) and english not in NAMES:
             assert re.search("[\u4e00-\u9fff]", chinese), (name, chinese)
             assert english_in(chinese.replace("{}", "")) == [], (name, chinese)
             assert english.count("{}") == chinese.count("{}"), name
+
+
+KEYS = """async () => {
+    const keys = (value) => typeof value === "object"
+        ? Object.fromEntries(Object.entries(value).map(([name, each]) => [name, keys(each)])) : 0;
+    const english = await import("/page/words/english.js");
+    const chinese = await import("/page/words/chinese.js");
+    return [keys(english.words), keys(chinese.words)];
+}"""
+
+
+def test_both_languages_say_the_same(words: Visit) -> None:
+    """Every word has its translation, also inside the lists of models, paces and groups."""
+    english, chinese = words.evaluate(KEYS)
+    assert english == chinese
+    assert len(english) > 40
+    assert english["paces"].keys() == {"", *PROFILES}
+    assert english["groups"].keys() == GROUPS.keys()
+
+
+CHINESE = "async () => (await import('/page/words/chinese-faults.js')).sentences"
+
+
+def test_every_fault_in_chinese(words: Visit) -> None:
+    """What it does, and its lesson. Faults that share a lesson in English share it in Chinese."""
+    sentences = words.evaluate(CHINESE)
+    assert sentences.keys() == FAULTS.keys()
+    pairs = {(lesson_of(name), lesson) for name, (_, lesson) in sentences.items()}
+    english, chinese = zip(*pairs, strict=True)
+    assert len(set(english)) == len(set(chinese)) == len(pairs)
 
 
 def test_a_language_is_chosen(visit: Visit, server: RunningServer) -> None:
