@@ -16,7 +16,7 @@ from .visiting import MILLISECONDS, Visit
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[RunningServer]:
-    with running("servers.chat", "--ttft", "0.7", "--itl", "0.003") as server:
+    with running("servers.chat", "--ttft", "0.7", "--itl", "0.001") as server:
         yield server
 
 
