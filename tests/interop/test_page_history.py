@@ -84,7 +84,7 @@ def test_a_conversation_has_an_address(visit: Visit, server: RunningServer) -> N
 
 
 def test_delete_and_undo(visit: Visit, server: RunningServer) -> None:
-    visit.open(server.url)
+    visit.open(server.url, model="echo")
     page = visit.page
     answered(visit, "One")
     page.locator("#new").click()
@@ -138,7 +138,7 @@ def test_search(visit: Visit, server: RunningServer) -> None:
 
 def test_drafts(visit: Visit, server: RunningServer) -> None:
     """What was typed and not sent is kept, for each conversation."""
-    visit.open(server.url)
+    visit.open(server.url, model="echo")
     page = visit.page
     prompt = page.locator("#prompt")
     answered(visit, "One")
