@@ -36,6 +36,7 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Held]:
 def test_pages_fit_their_window(visit: Visit, course: Held) -> None:
     """No horizontal scrolling except in a code box, no problem in the console, no request to
     another origin. On paper there is only the page."""
+    requested = visit.note_requests()
     for path in PATHS:
         visit.page.emulate_media(media="screen")
         visit.page.goto(course.url + path, wait_until="networkidle")
@@ -50,7 +51,7 @@ def test_pages_fit_their_window(visit: Visit, course: Held) -> None:
         for frame in (".skip", "header", "#\\-lessons", "footer"):
             expect(visit.page.locator(frame)).to_be_hidden()
     assert visit.problems == []
-    assert {url[: len(course.url) + 1] for url in visit.requested} == {f"{course.url}/"}
+    assert {url[: len(course.url) + 1] for url in requested} == {f"{course.url}/"}
 
 
 # The list of files has a hundred similar folders, and axe-core takes milliseconds for each row.

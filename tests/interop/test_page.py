@@ -35,6 +35,7 @@ def viewport() -> ViewportSize:
 def test_an_answer_appears_token_by_token(visit: Visit, held: Held) -> None:
     """Each token is on the page before the next one exists, and thoughts are shown separately.
     There is no error, no violation of the page's policy, and no request to another origin."""
+    requested = visit.note_requests()
     visit.page.goto(held.url)
     message = visit.ask(PROMPT)
     thought = message.locator(".thought")
@@ -64,7 +65,7 @@ def test_an_answer_appears_token_by_token(visit: Visit, held: Held) -> None:
     assert visit.page.locator("[data-role] :is(b, script)").count() == 0
 
     assert visit.problems == []
-    assert {url[: len(held.url) + 1] for url in visit.requested} == {f"{held.url}/"}
+    assert {url[: len(held.url) + 1] for url in requested} == {f"{held.url}/"}
 
 
 def test_a_text_appears_token_by_token(visit: Visit, held: Held) -> None:

@@ -247,7 +247,8 @@ def test_what_this_browser_made_of_it(visit: Visit, server: RunningServer) -> No
 
 
 def test_an_answer_without_a_fault_has_no_card(visit: Visit, server: RunningServer) -> None:
+    requested = visit.note_requests()
     visit.open(server.url, model="echo")
     expect(visit.ask("one")).to_have_attribute("data-ending", "complete")
     expect(visit.page.locator(".card")).to_have_count(0)
-    assert not [url for url in visit.requested if url.endswith(("faults/card.js", "/faults"))]
+    assert not [url for url in requested if url.endswith(("faults/card.js", "/faults"))]

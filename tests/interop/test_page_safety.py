@@ -27,6 +27,7 @@ def server() -> Iterator[RunningServer]:
 def test_hostile_text_in_chromium(visit: Visit, server: RunningServer) -> None:
     """All of it in one answer: no script runs, nothing is loaded, nothing leaves for elsewhere,
     and no element comes that is not on the list."""
+    requested = visit.note_requests()
     visit.open(server.url, model="echo")
     visit.page.on("dialog", lambda dialog: visit.problems.append("a dialog"))
     message = visit.ask("\n\n".join(HOSTILE))
@@ -42,7 +43,7 @@ def test_hostile_text_in_chromium(visit: Visit, server: RunningServer) -> None:
     links = message.locator(".answer a").evaluate_all("all => all.map(e => e.protocol)")
     assert set(links) <= {"http:", "https:", "mailto:"}
     expect(message.locator(".answer")).to_contain_text("<script>alert(1)</script>")
-    assert {url[: len(server.url) + 1] for url in visit.requested} == {f"{server.url}/"}
+    assert {url[: len(server.url) + 1] for url in requested} == {f"{server.url}/"}
     assert visit.problems == []
     policy = visit.page.request.get(server.url, headers={"accept": "text/html"}).headers[
         "content-security-policy"

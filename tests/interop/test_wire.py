@@ -281,24 +281,26 @@ def test_the_verdict_on_an_answer(fault: str, language: str, says: str, visit: V
 
 
 def test_a_server_without_x_ray(visit: Visit) -> None:
+    requested = visit.note_requests()
     with hold(chat.routes(Pace(0, 0))) as server:
         server.release(1000)
         visit.open(server.url, model="echo")
         visit.ask("one two three")
         expect(visit.page.locator("#wire")).to_contain_text("page: Answer complete")
-    assert not any("xray" in url for url in visit.requested)
+    assert not any("xray" in url for url in requested)
     assert visit.problems == []
 
 
 def test_a_server_without_a_wire(visit: Visit, chat_server: RunningServer) -> None:
     """If the reply has no X-Wire, the pane says so, and sends no request."""
+    requested = visit.note_requests()
     pane = drive(visit.page, chat_server.url, "/health")
     visit.page.evaluate("() => driven")
     expect(pane).to_contain_text("This answer was not recorded")
     expect(pane.locator(".viewer")).to_have_count(0)
     visit.page.evaluate(DRIVE, ["/faults", {}])
     visit.page.evaluate("() => driven")
-    assert not [url for url in visit.requested if "/wire/req_" in url]
+    assert not [url for url in requested if "/wire/req_" in url]
 
 
 def test_a_recording_that_cannot_be_read(visit: Visit, chat_server: RunningServer) -> None:

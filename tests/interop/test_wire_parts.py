@@ -236,10 +236,11 @@ def test_a_recording_that_breaks_is_read_on(visit: Visit, chat_server: RunningSe
 
 def test_a_closed_pane_reads_nothing(visit: Visit, chat_server: RunningServer) -> None:
     """What it missed is there once it is opened."""
+    requested = visit.note_requests()
     pane = ask(visit.page, chat_server.url)
     expect(pane).to_contain_text("server: done")
     visit.evaluate("() => pane.show(false)")
-    before = len([url for url in visit.requested if "/wire/req_" in url])
+    before = len([url for url in requested if "/wire/req_" in url])
     visit.evaluate(
         """async () => {
             pane.start();
@@ -251,7 +252,7 @@ def test_a_closed_pane_reads_nothing(visit: Visit, chat_server: RunningServer) -
             pane.ended("complete", "complete");
         }"""
     )
-    assert len([url for url in visit.requested if "/wire/req_" in url]) == before
+    assert len([url for url in requested if "/wire/req_" in url]) == before
     visit.evaluate("() => pane.show(true)")
     expect(pane).to_contain_text("server: done")
     depth(pane, "Request")
@@ -278,6 +279,7 @@ def test_older_answers_keep_theirs_within_a_bound(
     max_kept: int, requests: int, visit: Visit, chat_server: RunningServer
 ) -> None:
     """Without room for the first one's recording, the server is asked for it again."""
+    requested = visit.note_requests()
     visit.page.goto(chat_server.url)
     visit.evaluate(KEPT, max_kept)
     pane = visit.page.locator("#pane")
@@ -285,7 +287,7 @@ def test_older_answers_keep_theirs_within_a_bound(
     visit.page.get_by_role("combobox", name="Which answer").select_option(index=0)
     expect(pane).to_contain_text("server: done")
     expect(pane.locator(".rows li").last).to_contain_text("done")
-    assert len([url for url in visit.requested if "/wire/req_" in url]) == requests
+    assert len([url for url in requested if "/wire/req_" in url]) == requests
 
 
 # ---- Colours

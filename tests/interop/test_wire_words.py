@@ -117,6 +117,7 @@ def test_a_word_is_selected_and_left_with_the_arrow_keys(
 
 def test_an_older_answer_keeps_its_recording(visit: Visit, server: RunningServer) -> None:
     """A word of it shows it again, without asking the server again."""
+    requested = visit.note_requests()
     pane = ask(visit, server, "alpha beta")
     visit.ask("gamma")
     expect(pane.locator(".rows")).to_contain_text('"gamma"')
@@ -125,7 +126,7 @@ def test_an_older_answer_keeps_its_recording(visit: Visit, server: RunningServer
     visit.page.mouse.click(x, y)
     expect(pane.locator(".rows .selected")).to_contain_text('" beta"')
     expect(pane.get_by_role("combobox", name="Which answer")).to_have_value("answer 1: alpha beta")
-    assert len([url for url in visit.requested if "/wire/req_" in url]) == 2
+    assert len([url for url in requested if "/wire/req_" in url]) == 2
 
 
 def test_another_version_brings_its_bytes(visit: Visit, server: RunningServer) -> None:

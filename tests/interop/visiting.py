@@ -86,21 +86,25 @@ class Visit:
     Attributes:
         problems: errors and warnings of the console (there a violation of the
             Content-Security-Policy is told, too), and exceptions nobody caught.
-        requested: all URLs.
     """
 
     page: Page
     problems: list[str] = field(default_factory=list)
-    requested: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.page.on("console", self._note)
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
-        self.page.on("request", lambda request: self.requested.append(request.url))
 
     def _note(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
             self.problems.append(message.text)
+
+    def note_requests(self) -> list[str]:
+        """The URLs of all requests from now on. It is not done for each visit, because Playwright
+        then tells of each step of each request."""
+        requested: list[str] = []
+        self.page.on("request", lambda request: requested.append(request.url))
+        return requested
 
     def open(self, url: str, **settings: str) -> None:
         """Go there, with these settings as if they had been chosen before. A fault is not kept over
