@@ -31,9 +31,10 @@ function render(first, rest = "") {
 
 function fault({ markdown, html }) {
   const root = render(markdown);
+  const whole = root.innerHTML;
   for (let at = 1; at < markdown.length; at += 1) {
     const cut = render(markdown.slice(0, at), markdown.slice(at));
-    if (cut.innerHTML !== root.innerHTML) return `cut at ${at}: ${cut.innerHTML}`;
+    if (cut.innerHTML !== whole) return `cut at ${at}: ${cut.innerHTML}`;
   }
   const [found, expected] = [shown(root), specified(html)];
   return found === expected ? "" : `not ${expected} but ${found}`;

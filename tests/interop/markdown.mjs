@@ -20,8 +20,8 @@ const TAGS =
   "p h1 h2 h3 h4 h5 h6 ul ol li blockquote hr div pre code table tr th td span button a em strong del br b i u";
 const ATTRIBUTES = "class dir href start tabindex target title";
 
-/** Shows the text after each piece, checks the result, and returns the last one. */
-function render(pieces, look = () => {}) {
+/** Shows the text after each piece, checks the result, and returns the element. */
+function show(pieces, look = () => {}) {
   const root = new FakeElement("x");
   const view = markdownView(root);
   for (const piece of pieces) {
@@ -31,6 +31,11 @@ function render(pieces, look = () => {}) {
   }
   view.end();
   look(root);
+  return root;
+}
+
+function render(pieces, look) {
+  const root = show(pieces, look);
   return root.childNodes.map((group) => group.innerHTML).join("");
 }
 
@@ -84,7 +89,7 @@ const commands = {
   work: (texts) =>
     texts.map((text) => {
       const before = work.characters;
-      render(text.match(/[^]{1,800}/g));
+      show(text.match(/[^]{1,800}/g));
       return work.characters - before;
     }),
 };
