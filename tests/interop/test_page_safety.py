@@ -64,6 +64,7 @@ WHOLE = """async ([text]) => {
 def test_the_torture_text(visit: Visit, server: RunningServer) -> None:
     """At its end, a streamed answer looks the same as one that arrived at once. Only the levels of
     its headings, which a screen reader says, are set afterwards."""
+    visit.page.set_viewport_size({"width": 1180, "height": 720})  # without the wire pane
     visit.open(server.url, model="torture")
     message = visit.ask("Hi")
     expect(message).to_have_attribute("data-ending", "complete")
