@@ -80,9 +80,13 @@ def links_of(html: str) -> set[str]:
 
 
 @cache
-def place(folder: str, target: str) -> str:
-    """The path of a link's target. Most pages of a folder have the same links."""
-    return normpath(join(folder, target))
+def place(folder: str, href: str) -> tuple[str, str] | None:
+    """The path and the anchor of a link's target, or None outside of the course. Most pages of a
+    folder have the same links. A link to an anchor of its own page has no path."""
+    if re.match("https?:", href) or href == "/":
+        return None
+    path, _, fragment = unquote(href).partition("#")
+    return normpath(join(folder, path)) if path else "", fragment
 
 
 def dead_links(written: dict[str, str], frames: Collection[str] = ()) -> Iterator[str]:
@@ -95,16 +99,16 @@ def dead_links(written: dict[str, str], frames: Collection[str] = ()) -> Iterato
     """
     anchors: dict[str, set[str]] = {}
     for path, html in written.items():
-        found = re.findall(r' id="([^"]*)"', html)
-        anchors[path] = set(found)
-        if len(found) > len(anchors[path]):
+        ids = re.findall(r' id="([^"]*)"', html)
+        anchors[path] = set(ids)
+        if len(ids) > len(anchors[path]):
             yield f"{path}: an anchor twice"
     for path, html in written.items():
+        folder = dirname(path)
         for href in links_of(html) if path.endswith(".html") else ():
-            if re.match("https?:", href) or href == "/":
+            if (found := place(folder, href)) is None:
                 continue
-            target, _, fragment = unquote(href).partition("#")
-            target = place(dirname(path), target) if target else path
+            target, fragment = found[0] or path, found[1]
             target = target.removeprefix("zh-CN/") if target in frames else target
             if target not in written or (fragment and fragment not in anchors[target]):
                 yield f"{path}: {href}"
@@ -130,10 +134,9 @@ async def test_every_link_has_a_target(monkeypatch: pytest.MonkeyPatch) -> None:
         assert isinstance(reply, Reply)
         assert (reply.status, path) == (200, path)
         written[path] = reply.body.decode()
-        for href in links_of(written[path]) if path.endswith(".html") else ():
-            target = unquote(href).partition("#")[0]
-            if target not in ("", "/") and not re.match("https?:", target):
-                waiting += {place(dirname(path), target)} - frames
+        hrefs = links_of(written[path]) if path.endswith(".html") else ()
+        targets = filter(None, (place(dirname(path), href) for href in hrefs))
+        waiting += {target for target, _ in targets if target} - frames - written.keys()
     assert list(dead_links(written, frames)) == []
     both = names | {f"zh-CN/{name}" for name in names} - frames
     # The modules of figures import these two; no page names them.
