@@ -3,6 +3,7 @@
 import ast
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
@@ -48,17 +49,36 @@ def code_alone(woven: Woven) -> str:
     return "\n".join(lines).removeprefix("\ufeff") + "\n"
 
 
-class Bare(ast.NodeTransformer):
-    """Replaces statements that are strings by `...`."""
-
-    def visit_Expr(self, node: ast.Expr) -> ast.AST:
-        string = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-        return ast.Expr(ast.Constant(...)) if string else node
-
-
-def meaning(source: str) -> str:
+def parsed(source: str) -> ast.Module:
     with warnings.catch_warnings(action="ignore"):  # an unknown escape is only a warning
-        return ast.dump(Bare().visit(ast.parse(source)))
+        return ast.parse(source)
+
+
+def is_text(node: object) -> bool:
+    """Whether this is a statement that is only a string, or `...` in its place."""
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and (isinstance(node.value.value, str) or node.value.value is ...)
+    )
+
+
+def mean_the_same(one: ast.Module, other: ast.Module) -> bool:
+    """Whether two trees are equal, apart from statements that are only a string or `...`."""
+    pairs: list[tuple[Any, Any]] = [(one, other)]
+    for left, right in pairs:
+        if type(left) is not type(right):
+            return False
+        if isinstance(left, ast.AST):
+            if not (is_text(left) and is_text(right)):
+                pairs += ((getattr(left, name), getattr(right, name)) for name in left._fields)
+        elif isinstance(left, list):
+            if len(left) != len(right):
+                return False
+            pairs += zip(left, right, strict=True)
+        elif left != right:
+            return False
+    return True
 
 
 def check(text: str) -> None:
@@ -72,19 +92,17 @@ def check(text: str) -> None:
             number += len(block.lines)
     plain = "".join(line.rstrip("\r\n") + "\n" for line in split_lines(text))
     try:
-        whole = meaning(plain.removeprefix("\ufeff"))
+        whole = parsed(plain.removeprefix("\ufeff"))
     except (SyntaxError, ValueError):
         kinds = {block.kind for section in woven.sections for block in section.blocks}
         assert kinds <= {LineKind.CODE}
     else:
-        assert meaning(code_alone(woven)) == whole
+        assert mean_the_same(parsed(code_alone(woven)), whole)
         comments_are_those_of_tokenize(plain.removeprefix("\ufeff"))
 
 
 def comments_are_those_of_tokenize(source: str) -> None:
-    with warnings.catch_warnings(action="ignore"):
-        found = _comments(source, ast.parse(source))
-    assert found == {
+    assert _comments(source, parsed(source)) == {
         number: text
         for number, text in _tokenized_comments(source).items()
         if not DIRECTIVE.match(text)
