@@ -16,6 +16,8 @@ from ...test_laws import plant
 
 ROOT = Path(__file__).parents[3]
 
+TREE = Tree()
+LINKS = Links(TREE)
 PAGES = list(pairs())
 LINK = re.compile(r"\]\(([^)]+)\)")
 
@@ -40,7 +42,7 @@ def test_the_links_are_those_of_the_english_page(page: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_the_anchors_that_it_names_exist(page: str) -> None:
-    for href, target in Links(TREE).written(page):
+    for href, target in LINKS.written(page):
         if target and target.fragment and target.page.endswith(".md"):
             text = TREE.document(target.page, target.language or "en")
             assert target.fragment in [section.anchor for section in sections(text)], href
@@ -55,8 +57,6 @@ def links_of(page: str) -> set[str]:
         if not href.startswith("#")
     }
 
-
-TREE = Tree()
 
 # ---- the same on a small tree
 
