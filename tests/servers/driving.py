@@ -216,7 +216,7 @@ async def until(condition: Callable[[], bool]) -> None:
     """Wait for a condition without an event, such as the kernel's part of a close."""
     with trio.fail_after(SAFETY):
         while not condition():  # noqa: ASYNC110 - without an event
-            await trio.sleep(0.001)
+            await trio.sleep(0.01)
 
 
 def open_files() -> set[str]:
