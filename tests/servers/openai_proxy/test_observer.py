@@ -11,12 +11,16 @@ from hypothesis import strategies as st
 from protocol.sse import EventStreamParser, ServerSentEvent
 from servers.openai_proxy import observer
 from servers.openai_proxy.log_record import ExchangeSummary
-from servers.openai_proxy.observer import MAX_EVENT, TAIL, EventObserver
+from servers.openai_proxy.observer import EventObserver
 
 from ...streams import receive_until
 from .fake_api import END, EVENTS, chunked
 from .in_memory import between
 from .test_relay import BODY, decoded, parts, post
+
+# A quarter of the real limits: the same lines are too long, with a quarter of the bytes.
+MAX_EVENT = observer.MAX_EVENT // 4
+TAIL = observer.TAIL // 4
 
 USAGE = b'data: {"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":12}}\n\n'
 DONE = b"data: [DONE]\n\n"
@@ -26,6 +30,12 @@ lines = st.sampled_from(
 )
 ends = st.sampled_from([b"\n", b"\r", b"\r\n"])
 streams = st.lists(st.tuples(lines, ends).map(b"".join), max_size=20).map(b"".join)
+
+
+@pytest.fixture(autouse=True)
+def _limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(observer, "MAX_EVENT", MAX_EVENT)
+    monkeypatch.setattr(observer, "TAIL", TAIL)
 
 
 def cut(stream: bytes, size: int) -> list[bytes]:
@@ -60,7 +70,7 @@ def test_borders_after_a_long_event(stream: bytes, size: int) -> None:
             assert cutting.at_event_border == parser.at_event_border
 
 
-@pytest.mark.parametrize("size", [11, 13, 1 << 16])
+@pytest.mark.parametrize("size", [11, 13, 1 << 14])
 @pytest.mark.parametrize("ping", [b"", b": still here\n", b"event: a\n"])
 def test_many_short_events(ping: bytes, size: int) -> None:
     """No short event is taken for part of a long one, wherever the reads end."""
@@ -87,11 +97,11 @@ STREAMS = {
     "many comments": b": still here\n" * MANY,
     "many fields without data": b"foo: still here\n" * MANY,
     "a name": LONG + b"\n\n",
-    "lines, then a long one": b"data: 1\n" * 9000 + b"data: " + LONG + b"\n\n",
+    "lines, then a long one": b"data: 1\n" * (MAX_EVENT // 14) + b"data: " + LONG + b"\n\n",
 }
 
 
-@pytest.mark.parametrize("size", [1000, 1 << 16, 1 << 30])
+@pytest.mark.parametrize("size", [1000, 1 << 14, 1 << 30])
 @pytest.mark.parametrize("long", STREAMS.values(), ids=STREAMS)
 def test_what_follows_is_seen(long: bytes, size: int) -> None:
     seen = EventObserver()
@@ -108,7 +118,7 @@ def test_what_follows_is_seen(long: bytes, size: int) -> None:
 @pytest.mark.parametrize("long", STREAMS.values(), ids=STREAMS)
 def test_memory_is_bounded(long: bytes) -> None:
     """The limit allows several copies: the pieces, joined, decoded, and split into lines."""
-    pieces = cut(long, 1 << 16)
+    pieces = cut(long, 1 << 14)
     seen = EventObserver()
     tracemalloc.start()
     try:
@@ -126,7 +136,7 @@ def test_the_end_of_a_long_line_is_seen() -> None:
     tail = b'","usage":{"input_tokens":7,"output_tokens":9}}}\n\n'
     summary = ExchangeSummary("m", 0)
     seen = EventObserver()
-    for piece in cut(head + LONG + tail, 1 << 16):
+    for piece in cut(head + LONG + tail, 1 << 14):
         for event in seen.receive_data(piece):
             summary.count(event, 0)
     assert (summary.events, summary.tokens, summary.whole) == (1, 9, True)
