@@ -15,7 +15,7 @@ from protocol.chunked import encode_chunk
 from protocol.openai.common import ErrorResponse
 from servers.http.reply import EventStream, Last, Reply, Request, StreamingReply
 from servers.http.routes import Routes
-from servers.llm.faults import FAULTS, Fault, listing, parse
+from servers.llm.faults import FAULTS, Fault, injection, listing, parse, stream_faults
 
 from ...streams import MemoryStream, receive_until
 from ..driving import CHUNKED, connected, get, head, text
@@ -44,7 +44,16 @@ NEXT = text(b"next\n")
 KEPT = "the next request is answered"
 FIN = "FIN"
 RST = "RST"
-HELD = "FIN after an hour"
+HELD = "FIN after the hold"
+HOLD = 60
+
+
+@pytest.fixture(autouse=True)
+def _minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault holds its connection for a minute, not for an hour, in which the server would check
+    its timeouts 7,200 times (`stall@12s` in test_fault_positions.py takes the hour)."""
+    for module in (injection, stream_faults):
+        monkeypatch.setattr(module, "HOLD_SECONDS", HOLD)
 
 
 def one_byte_chunks(data: bytes) -> bytes:
@@ -142,7 +151,7 @@ BODIES: dict[str, tuple[bytes, str]] = {
     ),
     # Time.
     "stall": (A + B, HELD),
-    "stall-heartbeat": (A + B + HEARTBEAT * 3600, HELD),
+    "stall-heartbeat": (A + B + HEARTBEAT * HOLD, HELD),
     "open-after-finish": (A + B + C + D, HELD),
     "open-after-done": (A + B + C + D + E, HELD),
     "drip": (A + B + one_byte_chunks(b"".join(EVENTS[2:])) + END, KEPT),
@@ -202,7 +211,7 @@ async def received_with(fault: Fault, reply: Reply | StreamingReply) -> tuple[by
         data, end = await receive_to_the_end(memory.client)
         if data.endswith(NEXT):
             return data.removesuffix(NEXT), KEPT
-        if end == FIN and trio.current_time() - start >= 3600:
+        if end == FIN and trio.current_time() - start >= HOLD:
             return data, HELD
     return data, end
 
