@@ -1,5 +1,6 @@
 """`workshop verdict -- COMMAND`: what it prints, and its exit codes."""
 
+import errno
 import json
 import os
 import sys
@@ -107,15 +108,16 @@ def test_a_command_that_does_not_end(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert main(["--timeout", "0.2", "--", "sh", "-c", f"sleep 50 <>{lock} & sleep 50"]) == 2
     assert "no request came; stopped after 0.2 s" in capsys.readouterr().out
     assert time.monotonic() - began < 40
-    with pytest.raises(OSError, match="No such device or address"):
+    with pytest.raises(OSError, match=os.strerror(errno.ENXIO)):
         os.open(lock, os.O_WRONLY | os.O_NONBLOCK)
 
 
 def test_wrong_use(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--", "no-such-program"]) == 2
-    assert capsys.readouterr().err == "cannot run no-such-program: No such file or directory\n"
+    missing = os.strerror(errno.ENOENT)
+    assert capsys.readouterr().err == f"cannot run no-such-program: {missing}\n"
     for arguments, message in (
-        (["pytest"], "unrecognized arguments: pytest"),
+        (["pytest"], ": pytest\n"),
         ([], "what to run? For example: workshop verdict -- python app.py"),
         (["--faults", "rts", "--", "x"], "no such fault: 'rts'. Did you mean 'rst'?"),
     ):

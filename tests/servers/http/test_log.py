@@ -1,5 +1,6 @@
 """A log that nobody reads: the server does not wait, and the lost lines are counted."""
 
+import errno
 import fcntl
 import logging
 import os
@@ -145,7 +146,7 @@ def test_standard_output_that_cannot_be_written(start: Start) -> None:
     """`>/dev/full`: it logs a warning without a traceback, and serves until it is stopped."""
     process = start("-c", FULL, "-m", "servers.chat", "--port", "0")
     assert line_of(process.stderr).endswith(
-        " cannot write to standard output: No space left on device\n"
+        f" cannot write to standard output: {os.strerror(errno.ENOSPC)}\n"
     )
     process.send_signal(signal.SIGTERM)
     assert outputs(process) == (0, "", "")

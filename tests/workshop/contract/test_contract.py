@@ -1,5 +1,7 @@
 """The contract tests and the service are tested with each other."""
 
+import errno
+import os
 from collections.abc import Callable, Sequence
 from typing import cast
 
@@ -315,6 +317,9 @@ async def test_over_real_sockets() -> None:
     ]
 
 
+REFUSED = os.strerror(errno.ECONNREFUSED)
+
+
 @pytest.mark.parametrize(
     ("arguments", "exit_code", "message"),
     [
@@ -323,7 +328,7 @@ async def test_over_real_sockets() -> None:
         (
             ["--sse-client", "http://127.0.0.1:9"],
             3,
-            "the service does not answer: no connection to 127.0.0.1:9: Connection refused\n",
+            f"the service does not answer: no connection to 127.0.0.1:9: {REFUSED}\n",
         ),
     ],
 )

@@ -1,7 +1,9 @@
 """`workshop xray` as a command: its flags, its output, its files, and its exit codes."""
 
+import errno
 import io
 import json
+import os
 import sys
 from base64 import b64encode
 from pathlib import Path
@@ -115,8 +117,8 @@ USAGE = {
     ("--listen", "0", "--to", "http://h", "--summary"): "--summary does nothing with --listen: "
     "--top shows a table, and on a pipe a line for each stream",
     (URL, "--via", "h", "--hex"): "--hex does nothing with a comparison",
-    (URL, "-d", "@nothing"): "nothing: No such file or directory",
-    (URL, "--ca-file", "nothing"): "the CA file nothing: No such file or directory",
+    (URL, "-d", "@nothing"): f"nothing: {os.strerror(errno.ENOENT)}",
+    (URL, "--ca-file", "nothing"): f"the CA file nothing: {os.strerror(errno.ENOENT)}",
 }
 
 

@@ -1,5 +1,6 @@
 """Recordings are loaded by their content, and saved so that a crash or a full disk loses little."""
 
+import errno
 import io
 import os
 import stat
@@ -124,8 +125,8 @@ def test_a_damaged_capture(file: Path) -> None:
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     for path, error in (
-        (tmp_path / "x", "No such file or directory"),
-        (tmp_path, "Is a directory"),
+        (tmp_path / "x", os.strerror(errno.ENOENT)),
+        (tmp_path, os.strerror(errno.EISDIR)),
     ):
         with pytest.raises(RecordingError) as raised:
             load(path)
@@ -165,13 +166,13 @@ def test_another_form_is_private_too(file: Path) -> None:
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     with pytest.raises(SaveError) as raised:
         write_private(file / "x", [])
-    assert str(raised.value) == f"{file / 'x'}: Not a directory"
+    assert str(raised.value) == f"{file / 'x'}: {os.strerror(errno.ENOTDIR)}"
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(SaveError) as raised:
         Saver(tmp_path / "x" / "y")
-    assert str(raised.value) == f"{tmp_path / 'x' / 'y'}: No such file or directory"
+    assert str(raised.value) == f"{tmp_path / 'x' / 'y'}: {os.strerror(errno.ENOENT)}"
 
 
 def test_the_disk_is_full(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,8 @@
 """A tap, from the first byte to the summary, in memory and once on real sockets."""
 
+import errno
 import io
+import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -194,7 +196,7 @@ async def test_two_hundred_connections_at_once(autojump_clock: object) -> None:
         ),
         (
             {"to": "https://localhost", "ca_file": "/nowhere"},
-            "the CA file /nowhere: No such file or directory",
+            f"the CA file /nowhere: {os.strerror(errno.ENOENT)}",
         ),
     ],
 )
