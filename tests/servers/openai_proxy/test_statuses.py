@@ -196,6 +196,23 @@ async def test_an_error_body_that_does_not_end(autojump_clock: MockClock) -> Non
     assert body == b"x" * 5
 
 
+async def test_an_error_while_the_upload_runs(autojump_clock: MockClock) -> None:
+    """The API refuses the body early, reads no more of it, and keeps the connection open: the
+    client gets the status at once."""
+    async with between() as proxy:
+        await proxy.client.send_all(post(body=b"x" * (1 << 20)))
+        api = await proxy.connected()
+        assert await api.receive_some()
+        since = trio.current_time()
+        await api.send_all(whole(WORDS, "413 Content Too Large", JSON))
+        head, body = parts(await receive_until(proxy.client, WORDS))
+        assert trio.current_time() == since
+        proxy.client.close()
+        await proxy.api_sees_the_end(api)
+    assert head.startswith(b"HTTP/1.1 413 Content Too Large\r\n")
+    assert body == WORDS
+
+
 async def drip(api: MemoryStream, sent: bytes) -> None:
     await api.send_all(sent[:-99])
     for _ in range(99):
