@@ -52,7 +52,9 @@ STREAM = (
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="only Linux has /dev/full")
 @pytest.mark.parametrize("unbuffered", ["", "1"])
-@pytest.mark.parametrize("command", ["--version", "list", "spec --list", "chat --base-url {url} Hi"])
+@pytest.mark.parametrize(
+    "command", ["--version", "list", "spec --list", "chat --base-url {url} Hi"]
+)
 def test_an_output_that_cannot_be_written(command: str, unbuffered: str, tmp_path: Path) -> None:
     """One line says why. Python drops what it could not write, or keeps it in a buffer."""
     environment = os.environ | {"PYTHONUNBUFFERED": unbuffered, "XDG_DATA_HOME": str(tmp_path)}

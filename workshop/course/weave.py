@@ -130,9 +130,6 @@ DIRECTIVE = re.compile(r"#(?:!|\s*(?:noqa|type:|fmt:|pragma|ruff:|mypy:|-\*-))")
 TITLE = re.compile(r"-{3,} (.*?)[ -]*")
 MARK = re.compile(r"(?:#|//)\s*(?:region\s+([A-Za-z][\w-]*)|endregion)\s*")
 
-BLANK = " \t\f"
-STRINGS = {"Constant", "JoinedStr", "TemplateStr"}  # the last one since Python 3.14
-
 Scope = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 Definition = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 ASSIGNMENT = (ast.Assign, ast.AnnAssign)
@@ -158,7 +155,7 @@ def weave(text: str) -> Woven:
     try:
         with warnings.catch_warnings(action="ignore"):  # a warning such as an invalid escape "\d"
             module = ast.parse(source)
-        comments = _comments(source, module)
+        comments = _comments(source)
     except (SyntaxError, ValueError, RecursionError, tokenize.TokenError):
         woven.sections = [Section([Block(LineKind.CODE, 1, tuple(lines))])] if lines else []
         return woven
@@ -209,42 +206,15 @@ def find_regions(woven: Woven, comments: Mapping[int, str]) -> None:
     problems += [f"line {number}: region {name} has no endregion" for name, number in opened]
 
 
-def _comments(source: str, module: ast.Module) -> dict[int, str]:
-    """The comments on lines of their own, by line number.
-
-    A line that begins with a number sign is a comment, unless it is inside a string. Splitting a
-    file into tokens takes longer than all the rest, and few files need it: those with such a line
-    where a string of more than one line is (comments_are_those_of_tokenize,
-    in test_weave.py, compares).
-    """
-    lines = enumerate(source.split("\n"), 1)
-    found = {number: text for number, line in lines if (text := line.lstrip(BLANK))[:1] == "#"}
-    if any(first < number <= last for first, last in _long_strings(module) for number in found):
-        found = _tokenized_comments(source)
-    return {number: text for number, text in found.items() if not DIRECTIVE.match(text)}
-
-
-def _tokenized_comments(source: str) -> dict[int, str]:
+def _comments(source: str) -> dict[int, str]:
+    """The comments on lines of their own, by line number."""
     return {
         token.start[0]: token.string
         for token in tokenize.generate_tokens(io.StringIO(source).readline)
-        if token.type == tokenize.COMMENT and not token.line[: token.start[1]].strip(BLANK)
+        if token.type == tokenize.COMMENT
+        and not token.line[: token.start[1]].strip(" \t\f")
+        and not DIRECTIVE.match(token.string)
     }
-
-
-def _long_strings(module: ast.Module) -> Iterator[tuple[int, int]]:
-    """The first and last lines of the strings of more than one line. Most nodes are on one line,
-    and are skipped with all that they contain."""
-    nodes: list[ast.AST] = [module]
-    for node in nodes:
-        if isinstance(node, ast.expr) and type(node).__name__ in STRINGS:
-            yield node.lineno, node.end_lineno or node.lineno
-        else:
-            nodes += (
-                child
-                for child in ast.iter_child_nodes(node)
-                if getattr(child, "end_lineno", None) != getattr(child, "lineno", 0)
-            )
 
 
 def _statements(parent: ast.AST) -> Iterator[ast.AST]:

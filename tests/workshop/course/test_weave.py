@@ -12,13 +12,10 @@ from hypothesis import strategies as st
 from workshop.course.colours import highlight
 from workshop.course.tree import ROOT, Tree
 from workshop.course.weave import (
-    DIRECTIVE,
     Block,
     LineKind,
     LineRange,
     Woven,
-    _comments,
-    _tokenized_comments,
     read_docstring,
     split_lines,
     weave,
@@ -98,15 +95,6 @@ def check(text: str) -> None:
         assert kinds <= {LineKind.CODE}
     else:
         assert mean_the_same(parsed(code_alone(woven)), whole)
-        comments_are_those_of_tokenize(plain.removeprefix("\ufeff"))
-
-
-def comments_are_those_of_tokenize(source: str) -> None:
-    assert _comments(source, parsed(source)) == {
-        number: text
-        for number, text in _tokenized_comments(source).items()
-        if not DIRECTIVE.match(text)
-    }
 
 
 def test_weaving_loses_nothing() -> None:
