@@ -12,7 +12,7 @@ client's side with the upstream's side, so it knows what x-ray must guess from o
 """
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import trio
@@ -26,11 +26,15 @@ from protocol.sse import EventStreamParser
 
 from .upstream import Head, Way
 
-__all__ = ["PATIENCE", "Case", "Seen", "ask"]
+__all__ = ["PATIENCE", "Case", "Seen", "ask", "most"]
 
 PATIENCE = 10.0
 """Seconds without a byte after which the client gives up. This is longer than a whole answer takes,
 and longer than every idle timeout here."""
+
+BUSY = 20.0
+"""Milliseconds. If this machine ran a task so late, it may have delayed events by `PROMPT` on their
+way through three programs."""
 
 BODY = b'{"model":"sim-1","stream":true,"messages":[{"role":"user","content":"hi"}]}'
 
@@ -76,6 +80,8 @@ class Seen:
         complete: Whether the response ended as its framing says.
         coding: The Content-Encoding of the response.
         damage: The reason why the body could not be decompressed, or "".
+        lateness: Milliseconds by which this machine ran a task of its own too late, nine tenths of
+            the times while the case was measured.
     """
 
     reads: list[RecordedRead]
@@ -88,12 +94,23 @@ class Seen:
     complete: bool = False
     coding: str = ""
     damage: str = ""
+    lateness: float = 0.0
 
     @property
     def longest_hold(self) -> float:
         """The largest delay of nine tenths of the events, in milliseconds, or 0 without events. The
         other tenth may be late because this machine is busy."""
-        return sorted(self.held)[len(self.held) * 9 // 10] if self.held else 0.0
+        return most(self.held)
+
+    @property
+    def on_busy_machine(self) -> bool:
+        """Whether the delays may be those of this machine, which tells nothing about the hop."""
+        return self.lateness > BUSY
+
+
+def most(delays: Sequence[float]) -> float:
+    """The largest of nine tenths of these delays, or 0 if there are none."""
+    return sorted(delays)[len(delays) * 9 // 10] if delays else 0.0
 
 
 async def ask(

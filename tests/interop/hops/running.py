@@ -21,7 +21,7 @@ from servers.http.connection import Limits
 from servers.http.server import Server, listen
 
 from ..peers import SAFETY, free_port, listens
-from .asking import Case, Seen, ask
+from .asking import Case, Seen, ask, most
 from .hop import Hop
 from .hops import HOPS
 from .relaying import Direct
@@ -41,6 +41,12 @@ PACE = 0.008
 TRIES = 3
 """Largest number of measurements of a case whose outcome is surprising."""
 
+BUSY_TRIES = 10
+"""The same, if the machine was too busy in each of them (`Seen.on_busy_machine`)."""
+
+TICK = 0.01
+"""Seconds between two looks at how late this machine runs a task."""
+
 Settled = Callable[[Case, Seen], bool]
 
 
@@ -50,16 +56,20 @@ async def ask_all(cases: Sequence[Case], folder: Path, settled: Settled) -> dict
     Args:
         folder: The folder for the programs' files.
         settled: Called with the outcome of each case. If it returns False, the case is measured
-            again, at most twice, because this machine may have been too busy.
+            again, because this machine may have been too busy: at most twice, or more often if it
+            was.
 
     Returns:
         The output of each hop that did not start. Its cases were not measured.
     """
     names = dict.fromkeys(case.hop for case in cases)
-    async with serving(len(names)) as asking, trio.open_nursery() as nursery:
-        for name in names:
-            own = [case for case in cases if case.hop == name]
-            nursery.start_soon(asking.ask_hop, HOPS[name], own, folder / name.lower(), settled)
+    async with serving(len(names)) as asking, trio.open_nursery() as measuring:
+        measuring.start_soon(asking.note_lateness)
+        async with trio.open_nursery() as nursery:
+            for name in names:
+                own = [case for case in cases if case.hop == name]
+                nursery.start_soon(asking.ask_hop, HOPS[name], own, folder / name.lower(), settled)
+        measuring.cancel_scope.cancel()
     return asking.problems
 
 
@@ -93,10 +103,18 @@ class Asking:
         self._upstream = upstream
         self._sent = sent
         self._numbers = count()
+        self._lateness: list[float] = []  # in milliseconds, one for each tick
         self._ports = different_ports()
         self._free = trio.Semaphore(STREAMS)
         self._pace = trio.Lock()
         self._all_run = trio.Event()
+
+    async def note_lateness(self) -> None:
+        """Note how much later than asked this machine runs a task, for ever."""
+        while True:
+            due = trio.current_time() + TICK
+            await trio.sleep_until(due)
+            self._lateness.append(1000 * (trio.current_time() - due))
 
     async def ask_hop(
         self, hop: Hop, cases: Sequence[Case], folder: Path, settled: Settled
@@ -115,19 +133,22 @@ class Asking:
                 self.problems[hop.name] = problem
                 return
             await self._all_run.wait()
-            for _ in range(TRIES):
+            for number in range(1, BUSY_TRIES + 1):
                 again: list[Case] = []
                 free = trio.Semaphore(STREAMS_OF_ONE)
 
                 async def run(
-                    case: Case, free: trio.Semaphore = free, again: list[Case] = again
+                    case: Case,
+                    free: trio.Semaphore = free,
+                    again: list[Case] = again,
+                    last: bool = number >= TRIES,
                 ) -> None:
                     if case.way == "silent":  # it costs nothing
                         seen = await self._ask(hop, case, ports)
                     else:
                         async with free, self._free:
                             seen = await self._ask(hop, case, ports)
-                    if not settled(case, seen):
+                    if not settled(case, seen) and (seen.on_busy_machine or not last):
                         again.append(case)
 
                 async with trio.open_nursery() as nursery:
@@ -142,7 +163,10 @@ class Asking:
         number = next(self._numbers)
         forward = hop.configurations[case.configuration].forward
         via = f"http://127.0.0.1:{self._upstream}" if forward else ""
-        return await ask(case, ports[case.configuration], number, self._sent, via)
+        begin = len(self._lateness)
+        seen = await ask(case, ports[case.configuration], number, self._sent, via)
+        seen.lateness = most(self._lateness[begin:])
+        return seen
 
 
 def different_ports() -> Iterator[int]:

@@ -40,6 +40,8 @@ class Results(NamedTuple):
         }
 
 
+BUSY_MACHINE = "this machine was so busy that its delays cannot be told from those of the hop"
+
 CONFIGURATIONS = [(name, each) for name, hop in HOPS.items() for each in hop.configurations]
 
 
@@ -74,9 +76,15 @@ def test_the_verdict_names_what_the_hop_does(
 ) -> None:
     wrong: list[str] = []
     other: list[str] = []
+    unclear: list[Case] = []
     for case, (seen, found) in results.of(name, configuration).items():
-        wrong += mistakes(case, seen, found)
-        if not first(page, case) <= right_codes(case, seen):
+        mistaken = mistakes(case, seen, found)
+        as_written = first(page, case) <= right_codes(case, seen)
+        if seen.on_busy_machine and (mistaken or not as_written):
+            unclear.append(case)
+        elif mistaken:
+            wrong += mistaken
+        elif not as_written:
             other.append(f"{case.name}: {found[0].code}, and the page says {page.codes[case]}")
     if wrong:
         pytest.fail("\n".join(wrong), pytrace=False)
@@ -87,6 +95,8 @@ def test_the_verdict_names_what_the_hop_does(
         print(message)  # shown with pytest -rP
         if version == written:
             pytest.fail(message, pytrace=False)
+    if unclear:
+        pytest.skip(BUSY_MACHINE)
 
 
 @pytest.mark.parametrize(
@@ -96,8 +106,13 @@ def test_the_verdict_names_what_the_hop_does(
 def test_the_cure_cures(name: str, configuration: str, results: Results) -> None:
     """The configuration that the page names as the cure relays each event at once."""
     cure = HOPS[name].configurations[configuration].cure
+    unclear = False
     for case, (seen, _) in results.of(name, cure).items():
-        assert case.way != "whole" or "live" in right_codes(case, seen), case.name
+        cured = case.way != "whole" or "live" in right_codes(case, seen)
+        unclear |= not cured and seen.on_busy_machine
+        assert cured or seen.on_busy_machine, case.name
+    if unclear:
+        pytest.skip(BUSY_MACHINE)
 
 
 def test_the_page_has_every_case(page: Page) -> None:
