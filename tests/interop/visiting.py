@@ -124,6 +124,9 @@ class Visit:
         self.page.evaluate(choose, settings)
 
     def reload(self) -> None:
+        """Load the page again. If it has just reloaded itself, that is waited for: of two loads at
+        once, Chromium may abort the second."""
+        self.page.wait_for_load_state()
         self.page.reload()
         self.is_ready()
 
