@@ -202,7 +202,7 @@ def test_ctrl_c_ends_it_with_130() -> None:
         assert running.stdout is not None
         running.stdout.readline()  # now it is past its imports
         running.send_signal(signal.SIGINT)
-        _, errors = running.communicate(timeout=30)
+        _, errors = running.communicate(timeout=60)
     assert (running.returncode, errors) == (130, "")
 
 

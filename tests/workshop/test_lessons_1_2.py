@@ -139,7 +139,7 @@ def test_ctrl_c_ends_it_with_130(lesson: str, line: str) -> None:
         if line:
             running.stdout.readline()  # the child has written one token of five
         running.send_signal(signal.SIGINT)
-        _, errors = running.communicate(timeout=30)
+        _, errors = running.communicate(timeout=60)
     assert (running.returncode, errors) == (130, "")
 
 

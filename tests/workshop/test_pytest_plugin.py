@@ -31,7 +31,7 @@ import pytest
 def post(url, prompt):
     body = {"model": "mine", "messages": [{"role": "user", "content": prompt}]}
     request = urllib.request.Request(url + "/chat/completions", json.dumps(body).encode())
-    with urllib.request.urlopen(request, timeout=10) as response:
+    with urllib.request.urlopen(request, timeout=60) as response:
         return json.load(response)["choices"][0]["message"]["content"]
 
 
@@ -157,7 +157,7 @@ class IncompleteAnswer(Exception):
 def ask(prompt, base_url):
     url = urlsplit(base_url)
     body = {"model": "x", "messages": [{"role": "user", "content": prompt}], "stream": True}
-    connection = http.client.HTTPConnection(url.netloc, timeout=10)
+    connection = http.client.HTTPConnection(url.netloc, timeout=60)
     try:
         connection.request("POST", url.path + "/chat/completions", json.dumps(body))
         return connection.getresponse().read()

@@ -21,7 +21,7 @@ url = urlsplit(os.environ["OPENAI_BASE_URL"])
 key = os.environ["OPENAI_API_KEY"]
 body = '{"model":"gpt","stream":true,"messages":[{"role":"user","content":"Hi"}]}'
 for attempt in range(2):
-    connection = http.client.HTTPConnection(url.netloc, timeout=10)
+    connection = http.client.HTTPConnection(url.netloc, timeout=60)
     fields = {"Authorization": "Bearer " + key}
     connection.request("POST", url.path + "/chat/completions", body, fields)
     response = connection.getresponse()

@@ -205,7 +205,7 @@ def test_every_line_of_the_map_can_be_pasted(shown: list[str]) -> None:
         for process in processes:
             stack.callback(process.kill)
         for line, process, text in zip(tries, processes, expected, strict=True):
-            out, _ = process.communicate(timeout=30)
+            out, _ = process.communicate(timeout=60)
             assert process.returncode == 0, line
             assert text_of(line, out) == text, line
 

@@ -66,7 +66,7 @@ def server() -> Iterator[Server]:
 @pytest.fixture
 def client(server: Server) -> Iterator[OpenAI]:
     url = f"http://127.0.0.1:{server.server_port}/v1"
-    with OpenAI(base_url=url, api_key="none", max_retries=0, timeout=10) as client:
+    with OpenAI(base_url=url, api_key="none", max_retries=0, timeout=60) as client:
         yield client
 
 
