@@ -20,8 +20,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import ROOT, limited
-
-SAFETY = 30.0  # seconds that anything may take: long, for a busy machine is not a bug
+from .streams import SAFETY
 
 
 class Lifeline:

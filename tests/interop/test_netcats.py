@@ -77,7 +77,7 @@ def test_each_token_is_printed_before_the_next_exists(netcat: str, held: Held) -
             assert token.encode() in read_until(output, b"\n\n\r\n")
         held.release(1000)
         read_until(output, b"0\r\n\r\n")
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
 
 
 @pytest.fixture(scope="module")

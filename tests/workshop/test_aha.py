@@ -220,7 +220,7 @@ def test_a_client_that_disconnects_is_not_an_error_of_the_server() -> None:
     gone = threading.Event()
 
     def wait(token: str) -> None:
-        gone.wait(10)
+        gone.wait(60)
 
     with aha.listening(lambda c: aha.serve(c, wait)) as port:
         client = socket.create_connection(("127.0.0.1", port))

@@ -103,6 +103,6 @@ def test_closed_pipe_is_no_traceback(start: Start) -> None:
     assert lesson.stdout is not None
     lesson.stdout.close()
     lesson.stdout = None
-    assert lesson.wait(20) == 0
+    assert lesson.wait(60) == 0
     assert lesson.stderr is not None
     assert lesson.stderr.read() == b""

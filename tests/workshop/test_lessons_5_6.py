@@ -143,7 +143,7 @@ def test_closed_pipe_is_no_traceback(lesson: str, start: Start) -> None:
     assert process.stdout is not None
     process.stdout.close()
     process.stdout = None
-    assert process.wait(30) == 0
+    assert process.wait(60) == 0
     assert process.stderr is not None
     assert process.stderr.read() == b""
 

@@ -126,7 +126,7 @@ def test_a_server_whose_log_nobody_reads(start: Start) -> None:
     requests(port, 2000)
     requests(port, 2000)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(20) == 0
+    assert process.wait(60) == 0
 
 
 def test_a_log_is_complete_at_exit(start: Start) -> None:

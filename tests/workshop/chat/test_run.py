@@ -336,7 +336,7 @@ def test_the_reader_of_our_output_closes_it(llm: Held, start: Start, flags: list
     assert process.stdout is not None
     process.stdout.close()
     process.stdout = None
-    assert process.wait(30) == 141
+    assert process.wait(60) == 141
     assert process.stderr is not None
     assert process.stderr.read() == b""
 

@@ -14,7 +14,8 @@ from servers import chat
 from servers.llm.pace import Pace
 
 from ...interop.held import hold
-from ...terminal import SAFETY, Screen, terminal
+from ...streams import SAFETY
+from ...terminal import Screen, terminal
 
 CTRL_C, CTRL_D = b"\x03", b"\x04"
 

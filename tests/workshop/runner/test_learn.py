@@ -16,7 +16,8 @@ from workshop.runner.exercises import Lesson, lessons
 from workshop.runner.progress import Progress, Workspace, default_folder
 
 from ...conftest import ROOT, Start, outputs
-from ...terminal import SAFETY, Lifeline, terminal
+from ...streams import SAFETY
+from ...terminal import Lifeline, terminal
 
 LESSONS = {lesson.number: lesson for lesson in lessons()}
 THIRD = LESSONS[3]

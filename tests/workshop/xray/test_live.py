@@ -40,7 +40,7 @@ class Terminal(io.TextIOWrapper):
             self.silent.set()
         if not self.taking.is_set():
             self.stopped.set()
-            self.taking.wait(30)
+            self.taking.wait(60)
         if self.failure:
             raise self.failure
         return super().write(text)

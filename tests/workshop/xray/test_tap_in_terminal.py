@@ -23,5 +23,5 @@ def test_the_table_until_ctrl_c() -> None:
         shown = screen.until(" in ")
         assert "0 still running, 0 finished\r\n0 tokens, 0 B" in shown
         assert "Traceback" not in shown
-        process.wait(30)
+        process.wait(60)
     assert process.returncode == 130
