@@ -9,7 +9,7 @@ times would be those of the machine, not those of the hops.
 
 import os
 import subprocess
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from itertools import count
@@ -104,7 +104,6 @@ class Asking:
         self._sent = sent
         self._numbers = count()
         self._lateness: list[float] = []  # in milliseconds, one for each tick
-        self._ports = different_ports()
         self._free = trio.Semaphore(STREAMS)
         self._pace = trio.Lock()
         self._all_run = trio.Event()
@@ -122,7 +121,7 @@ class Asking:
         """Start one hop, measure its cases, and stop it. No case is measured before the last hop
         runs, because programs that start need all of the machine's processor time."""
         ports = {
-            each: self._upstream if isinstance(hop, Direct) else next(self._ports)
+            each: self._upstream if isinstance(hop, Direct) else free_port()
             for each in hop.configurations
         }
         async with running(hop, folder, self._upstream, ports) as problem:
@@ -167,17 +166,6 @@ class Asking:
         seen = await ask(case, ports[case.configuration], number, self._sent, via)
         seen.lateness = most(self._lateness[begin:])
         return seen
-
-
-def different_ports() -> Iterator[int]:
-    """Return free ports. With this many, repeated calls of `free_port` would soon return the same
-    port twice."""
-    given = set[int]()
-    while True:
-        port = free_port()
-        if port not in given:
-            given.add(port)
-            yield port
 
 
 # ---- Processes
