@@ -13,6 +13,7 @@ from clients.http.client import request
 from clients.nc import main
 
 from ..conftest import Process, Start, line_of, outputs
+from ..ports import free_port
 
 SECONDS = 20
 NC = ("-m", "clients.nc")
@@ -222,12 +223,9 @@ def test_listen_on_a_busy_port(start: Start, listener: socket.socket) -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "no-such-host.invalid"])
-def test_no_connection(
-    host: str, listener: socket.socket, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_no_connection(host: str, capfd: pytest.CaptureFixture[str]) -> None:
     """Exit code 1, and one line that names the host and the port."""
-    port = listener.getsockname()[1]
-    listener.close()
+    port = free_port()
     assert main([host, str(port)]) == 1
     out, error = capfd.readouterr()
     assert out == ""

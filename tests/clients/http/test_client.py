@@ -18,6 +18,7 @@ from servers.http.server import Server, listen
 from servers.llm.model.tokens import tokenize
 from servers.llm.pace import Pace
 
+from ...ports import free_port
 from ...streams import SAFETY, memory_pair, receive_until
 
 ASKED = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -314,12 +315,9 @@ async def test_request_body(method: str, body: bytes, length: bytes) -> None:
 
 
 async def test_nobody_listens() -> None:
-    (sock,) = listen("127.0.0.1", 0)
-    port = sock.getsockname()[1]
-    sock.close()
     refused = os.strerror(errno.ECONNREFUSED)
     with pytest.raises(ConnectError, match=rf"^no connection to .*:\d+: {refused}$"):
-        async with request("GET", f"http://127.0.0.1:{port}/"):
+        async with request("GET", f"http://127.0.0.1:{free_port()}/"):
             pass
 
 

@@ -137,7 +137,7 @@ class HAProxy(Hop):
             )
         config = folder / "haproxy.cfg"
         config.write_text(HAPROXY.format(idle=IDLE) + "\n".join(sections), encoding="utf-8")
-        return [[self.program, "-f", str(config), "-q"]]
+        return [[self.program, "-f", str(config)]]
 
 
 HAPROXY = """\

@@ -16,6 +16,7 @@ from servers.http.routes import Routes
 from servers.http.server import PortBusyError, Server, listen
 from servers.http.watch import TICK
 
+from ...ports import free_port
 from ...streams import SAFETY, receive_all, receive_until
 from ..driving import CLOSE, get, open_files, refusal, replying, running, text, until
 
@@ -52,9 +53,9 @@ def test_one_address() -> None:
 @pytest.mark.skipif(not has_ipv6(), reason="this machine has no ::1")
 def test_an_ipv6_address_is_not_an_ipv4_address_too() -> None:
     """Otherwise `::` would take the port of 127.0.0.1 on some systems."""
-    (sock,) = listen("::", 0)
-    with socket.create_server(("127.0.0.1", sock.getsockname()[1])):
-        pass
+    port = free_port()  # on 127.0.0.1, too
+    (sock,) = listen("::", port)
+    socket.create_server(("127.0.0.1", port)).close()
     sock.close()
 
 
