@@ -30,7 +30,7 @@ from rich.markup import escape
 
 from servers.http.command import seconds
 from servers.llm.faults import parse
-from servers.llm.verdict.attempts import Control, attempts
+from servers.llm.verdict.attempts import Control, attempts, waited
 from servers.llm.verdict.exchange import Exchange, VerdictLimits
 from servers.llm.verdict.judging import Finding
 from servers.llm.verdict.rules import (
@@ -241,9 +241,8 @@ def _describe(
     again = group[1] if len(group) > 1 else None
     told = f" (Retry-After: {first.retry_after:g})" if first.retry_after else ""
     if again:
-        waited = again.asked - (again.asked if first.gone is None else first.gone)
         more = f", {len(group)} attempts in all" if len(group) > 2 else ""
-        return f"asked again after {max(waited, 0):.2f} s{told}{more}"
+        return f"asked again after {max(waited(first, again), 0):.2f} s{told}{more}"
     name = first.fault_name
     if name in LEGAL:
         return "read to the end" if first.whole else "did not read to the end"

@@ -20,7 +20,7 @@ import msgspec
 from .exchange import Exchange
 from .rules import LEGAL
 
-__all__ = ["Attempt", "Control", "attempts"]
+__all__ = ["Control", "attempts", "waited"]
 
 
 class Control(msgspec.Struct):
@@ -58,28 +58,25 @@ class Control(msgspec.Struct):
         return exchange.retry is None and self.questions[exchange.question] > 1
 
 
-class Attempt(msgspec.Struct):
-    """A further attempt at a question.
-
-    Args:
-        before: The attempt that failed.
-        after: The next attempt.
-        waited: Seconds between the failure and the next attempt.
-    """
-
-    before: Exchange
-    after: Exchange
-    waited: float
-
-
 def failed_at(exchange: Exchange) -> float | None:
-    """Return the time at which the client could know that this request had failed, or None if it
-    has not failed."""
+    """Return the first moment at which the client could know that this request had failed, or None
+    if it has not failed.
+
+    The head tells it. On a busy machine, `ended` may be noted long after the client has read all.
+    """
     if exchange.status >= 400:
-        return exchange.ended
+        return exchange.began
     if exchange.fault_name in LEGAL or not exchange.fault:
         return None if exchange.whole else exchange.gone
     return exchange.injected if exchange.gone is None else exchange.gone
+
+
+def waited(before: Exchange, after: Exchange) -> float:
+    """Return the seconds between the failure of an attempt and the next one. They are negative if
+    the client asked again before it closed the connection on which it had failed."""
+    failed = failed_at(before)
+    assert failed is not None  # otherwise they are not in one group
+    return after.asked - failed
 
 
 def attempts(

@@ -20,7 +20,7 @@ from itertools import pairwise
 
 import msgspec
 
-from .attempts import Control, attempts, failed_at
+from .attempts import Control, attempts, waited
 from .exchange import Exchange, VerdictLimits
 from .rules import (
     CUTS,
@@ -280,21 +280,20 @@ def _reading(view: View) -> Iterator[Finding]:
 def _retries(view: View) -> Iterator[Finding]:
     for group in view.groups:
         for before, after in pairwise(group):
-            failed = failed_at(before)
-            waited = max(after.asked - (before.asked if failed is None else failed), 0.0)
+            wait = max(waited(before, after), 0.0)
             if before.status in NOT_RETRYABLE:
-                say = f"It asked again {waited:.2f} s after status {before.status}."
-                yield _finding("retried-non-retryable", before, say, waited=waited)
+                say = f"It asked again {wait:.2f} s after status {before.status}."
+                yield _finding("retried-non-retryable", before, say, waited=wait)
             elif before.retry_after is not None and before.status >= 400:
-                if waited < before.retry_after * 0.95:
+                if wait < before.retry_after * 0.95:
                     say = (
-                        f"It asked again {waited:.2f} s after a {before.status} that said "
+                        f"It asked again {wait:.2f} s after a {before.status} that said "
                         f"Retry-After: {before.retry_after:g}."
                     )
-                    facts = {"waited": waited, "retry_after": before.retry_after}
+                    facts = {"waited": wait, "retry_after": before.retry_after}
                     yield _finding("retry-after-ignored", before, say, **facts)
             elif before.fault_name in CUTS and before.before >= 2:
-                say = f"It asked again {waited:.2f} s after {before.before} events of the answer."
+                say = f"It asked again {wait:.2f} s after {before.before} events of the answer."
                 yield _finding("resent-after-first-token", before, say, events=before.before)
         if len(group) > view.limits.attempts:
             lasted = group[-1].asked - group[0].asked
@@ -305,12 +304,11 @@ def _retries(view: View) -> Iterator[Finding]:
 def _waits(view: View) -> Iterator[Finding]:
     for group in view.groups:
         gaps = [
-            after.asked - failed
+            wait
             for before, after in pairwise(group)
             if before.retry_after is None
             and is_retryable(before.status)
-            and (failed := failed_at(before)) is not None
-            and failed <= after.asked
+            and (wait := waited(before, after)) >= 0
         ]
         at_once = len(gaps) >= 2 and max(gaps) < IMMEDIATE
         constant = len(gaps) >= 3 and max(gaps) < min(min(gaps) * 1.25 + NOISE, SOON)

@@ -7,10 +7,11 @@ import pytest
 import trio
 
 from servers.chat import routes
+from servers.http.reply import Ending
 from servers.http.routes import Routes
 from servers.llm.pace import Pace
 from servers.llm.verdict.attempts import Control
-from servers.llm.verdict.exchange import VerdictLimits
+from servers.llm.verdict.exchange import Exchange, VerdictLimits
 from servers.llm.verdict.routes import verdict_of
 from servers.llm.verdict.watching import Watcher, name_of_key
 
@@ -135,6 +136,24 @@ async def test_the_next_attempt(
     await trio.sleep(seconds)
     await ask(table, asking(fault if "*" in fault else ""))
     assert await codes(table) == expected
+
+
+async def test_the_wait_begins_when_the_client_can_know(
+    autojump_clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy machine, the server notes the end of a reply after the client has read it."""
+    end = Exchange.end
+
+    def end_late(exchange: Exchange, how: Ending) -> None:
+        autojump_clock.jump(0.5)
+        end(exchange, how)
+
+    monkeypatch.setattr(Exchange, "end", end_late)
+    table = served()
+    await ask(table, asking("429*1"))
+    await trio.sleep(0.5)
+    await ask(table, asking("429*1"))
+    assert await codes(table) == []
 
 
 async def test_the_evidence_has_times(autojump_clock: Any) -> None:
