@@ -13,6 +13,7 @@ import math
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from html import escape
 from itertools import repeat
 from typing import Literal
@@ -80,6 +81,7 @@ class Work:
         self.tokens = self.wakes = 0
         self.late: list[float] = []
         self._out = out
+        self._out.setblocking(False)
         self._slot = -1
 
     def stream(self, number: int, of: int) -> TokenSequence:
@@ -99,7 +101,10 @@ class Work:
             slot = round(now / SLOT)  # a slot with many tokens lets other tasks run in between
             self.wakes += slot != self._slot
             self._slot = slot
-            self._out.send(frame)
+            # After a pause of the machine, more tokens are due at once than the socket's buffer can
+            # hold. The others are dropped: a send that waited would stop the loop, with its reader.
+            with suppress(BlockingIOError):
+                self._out.send(frame)
             return True
 
         return TokenSequence(frames(), repeat(GAP), offset, write)

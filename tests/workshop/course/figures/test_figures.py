@@ -1,16 +1,19 @@
 """The experiments of the figures: real servers, and what they report, in causal order; the still
 pictures; and the figures in the lessons."""
 
+import socket
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+import trio
 from trio.testing import MockClock
 
 from clients.http.client import request
 from servers import chat
+from servers.llm.engine import Engine
 from servers.llm.pace import Pace
 from workshop.course.figures import (
     chunk,
@@ -264,6 +267,20 @@ async def test_one_loop(streams: str, wakes: int, autojump_clock: MockClock) -> 
     assert last["wakes"] == pytest.approx(wakes, rel=0.05)
     assert sum(result["slots"]) == int(streams)
     assert result["processor"] > 0
+
+
+async def test_a_late_reader_does_not_stop_the_loop(autojump_clock: MockClock) -> None:
+    """The figure's socket takes some hundred tokens. The course's server runs in the same loop."""
+    autojump_clock.autojump_threshold = 0
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.settimeout(0.1)  # so a send that waits fails, and does not wait for ever
+        work, engine = wheel.Work(ours), Engine(max_batch=1)
+        with trio.move_on_after(100):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(engine.run)
+                nursery.start_soon(engine.drive, work.stream(0, 1), trio.sleep_forever)
+    assert work.tokens == pytest.approx(100 / wheel.GAP, abs=2)
 
 
 # ---- the pages
